@@ -154,6 +154,20 @@ def test_of_a_bundled_model_its_own_passages_are_read_too():
     assert found.highest[0][0].importance is None
 
 
+def test_a_character_of_several_tokens_stands_whole_in_its_text():
+    loaded = load_model("attn-only-2l-tiny")
+    read = [encode(loaded.tokenizer, text, max_tokens=loaded.max_tokens) for text in SENTENCES]
+    assert any("<0x" in token for one in read for token in one.tokens)
+    found = component_profiles.on_text(loaded, SVD, (0, "q"))
+    assert not any("<0x" in token for tokens in found.texts for token in tokens)
+    assert "”" in "".join(token for tokens in found.texts for token in tokens[1:])
+    assert found.count == sum(len(tokens) - 1 for tokens in found.texts)
+    for kept in (*found.highest, *found.lowest):
+        places = [(at.text, at.position) for at in kept]
+        assert len(set(places)) == len(places) == component_profiles.STRONGEST
+        assert all(found.texts[text][position] for text, position in places)
+
+
 def kl(clean, other):
     p, q = clean.double().softmax(-1).tolist(), other.double().softmax(-1).tolist()
     return sum(a * math.log(a / b) for a, b in zip(p, q, strict=True))

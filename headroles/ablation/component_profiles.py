@@ -30,13 +30,15 @@ from headroles.circuits import Kind, Spread, factors_at, head_shares, key_heads
 from headroles.circuits.component_sets import degenerate, null, sizes
 from headroles.circuits.trained_components import ALIVE, Factors, Place
 from headroles.models import LoadedModel
-from headroles.texts import SENTENCES, encode
+from headroles.texts import SENTENCES, encode, spans
 from headroles.texts.probe_texts import held_out_lines
 from headroles.texts.sentences import HELD_OUT_TOKENS
 from headroles.types import Component, Encoding, Head
 
 STRONGEST = 6
 """Tokens of text that are kept of each component, with the highest activations and the lowest."""
+_PIECES = 4
+"""Most tokens of a character."""
 _ROWS = 16
 """Texts of one pass."""
 
@@ -96,7 +98,7 @@ class AtToken:
     text: int
     """Which text."""
     position: int
-    """From 1: the start token is left out."""
+    """From 1: the start token is left out; of a character of several tokens, that of its first."""
     activation: float
     """The inner activation there."""
     importance: float | None
@@ -108,7 +110,8 @@ class OnText:
     """The components of one matrix on reference text, the start tokens left out."""
 
     texts: tuple[tuple[str, ...], ...]
-    """[text][pos] the tokens of each text."""
+    """[text][pos] the tokens of each text; a character of several tokens stands whole at its first,
+    and nothing at the others."""
     sentences: int
     """How many of the texts are the project's sentences; the others are the model's own passages,
     which it was not trained on."""
@@ -189,11 +192,20 @@ def on_text(loaded: LoadedModel, kind: Kind, place: Place) -> OnText:
         ),
     ]
     rows = activations(loaded, kind, [place], [one.token_ids for one in read])
-    where = [(text, at) for text, one in enumerate(read) for at in range(1, len(one.tokens))]
+    joined = [spans(one.tokens[1:]) for one in read]  # what the start token is, is no text
+    where = [
+        (text, span.first + 1)
+        for text, parts in enumerate(joined)
+        for span in parts
+        for _ in range(span.size)
+    ]
     a = torch.cat([row[place][1:] for row in rows])  # [token component]
     g = _importances(factors, a)
     return OnText(
-        texts=tuple(one.tokens for one in read),
+        texts=tuple(
+            (one.tokens[0], *(t for span in parts for t in (span.text, *[""] * (span.size - 1))))
+            for one, parts in zip(read, joined, strict=True)
+        ),
         sentences=len(SENTENCES),
         count=len(a),
         alive=None if g is None else _alive(g),
@@ -286,15 +298,17 @@ def _strongest(
     *,
     largest: bool,
 ) -> tuple[tuple[AtToken, ...], ...]:
-    """[component] the tokens at one end."""
-    best = activations.topk(min(STRONGEST, len(activations)), dim=0, largest=largest)
+    """[component] the tokens at one end; of a character of several tokens, the strongest."""
+    most = min(STRONGEST * _PIECES, len(activations))
+    best = activations.topk(most, dim=0, largest=largest)
     g = None if importances is None else importances.gather(0, best.indices).T.tolist()
-    return tuple(
-        tuple(
-            AtToken(*where[token], value, None if g is None else g[number][place])
-            for place, (token, value) in enumerate(zip(tokens, values, strict=True))
-        )
-        for number, (tokens, values) in enumerate(
-            zip(best.indices.T.tolist(), best.values.T.tolist(), strict=True)
-        )
-    )
+    found = []
+    for number, (tokens, values) in enumerate(
+        zip(best.indices.T.tolist(), best.values.T.tolist(), strict=True)
+    ):
+        kept: dict[tuple[int, int], AtToken] = {}
+        for place, (token, value) in enumerate(zip(tokens, values, strict=True)):
+            own = AtToken(*where[token], value, None if g is None else g[number][place])
+            kept.setdefault(where[token], own)
+        found.append(tuple(kept.values())[:STRONGEST])
+    return tuple(found)

@@ -63,7 +63,7 @@ def _scatter_template(*, small: bool) -> alt.LayerChart:
     points = (
         rows("tokens")
         .mark_circle(
-            color=ACTIVE, opacity=0.35 if small else 0.45, size=14 if small else 36, strokeWidth=0
+            color=ACTIVE, opacity=0.6 if small else 0.45, size=14 if small else 36, strokeWidth=0
         )
         .encode(
             x=across,
@@ -112,7 +112,13 @@ def _couples_template() -> alt.LayerChart:
             "value_component:N",
             sort=["@values"],
             scale=alt.Scale(padding=0),
-            axis=alt.Axis(title="value component", orient="top", labelAngle=-60, **axis),
+            axis=alt.Axis(
+                title="value component",
+                orient="top",
+                # Slanted, names need more room across than a phone has.
+                labelAngle={"expr": "width / columns < 16 ? -90 : -60"},
+                **axis,
+            ),
         ),
         y=alt.Y(
             "key:N",

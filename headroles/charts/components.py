@@ -17,6 +17,17 @@ ROW = 22
 """Pixels of a component's row."""
 AXIS = 60
 """Pixels of an axis below, with its title."""
+NAME = 9
+"""Pixels of a character of a head's name, with its part of the gap to the next name."""
+PLACES = ("names", "begin", "bar", "columns", "longest", "shortest")
+"""What the expressions of :func:`head_shares` know of a drawing."""
+FITTING = {
+    "cell": "width / columns",
+    "spare": f"cell < {NAME} * longest ? 'H' : '|'",
+    "every": f"spare == 'H' ? ceil({NAME} * shortest / cell) : 1",
+}
+"""How names fit over cells that are so many pixels wide: without room they lose their H, and where
+that is not enough only every second or third ... is written."""
 BARS = 3.4
 """Columns that the bars of the spread take, with their numbers, in cells of a head; for more heads
 than twelve they grow with these."""
@@ -43,6 +54,8 @@ def head_shares(
         "bar": 0.55 * room,
         "across": [0, heads + room],
         "columns": heads + room,
+        "longest": max(map(len, names)),
+        "shortest": max(len(name.replace("H", "")) for name in names),
         "most": f"{math.log(heads):.2f}",
     }
     data = {name: list(records[name]) for name in ("cells", "bars")}
@@ -52,23 +65,18 @@ def head_shares(
 @template
 def _shares_template() -> alt.LayerChart:
     scale = alt.Scale(domain=["@across"], nice=False)
-    axis = alt.Axis(
-        title="head, and the spread over heads as a bar",
-        titleFontWeight="normal",
-        orient="top",
-        values=["@places"],
-        labelExpr="names[floor(datum.value)]",
-        labelAngle=0,
-        labelOverlap=True,
-        grid=False,
-        ticks=False,
-        domain=False,
-    )
+    axis = _heads_axis()
     y = alt.Y(
         "row:N",
         sort=["@rows"],
         scale=alt.Scale(padding=0),
-        axis=alt.Axis(title=None, ticks=False, domain=False, labelOverlap=False),
+        axis=alt.Axis(
+            title=None,
+            ticks=False,
+            domain=False,
+            labelOverlap=False,
+            labelFlush=False,  # or the first name stands below the middle of its row
+        ),
     )
     cells = (
         rows("cells")
@@ -94,11 +102,29 @@ def _shares_template() -> alt.LayerChart:
     numbers = cells.mark_text(
         color=INK, fontSize=12, opacity={"expr": "width / columns >= 34 ? 1 : 0"}
     ).encode(x=alt.X("middle:Q", scale=scale), text="shown:N")
-    params = [alt.param(name=name, value=f"@{name}") for name in ("names", "begin", "bar")]
-    params.append(alt.param(name="columns", value="@columns"))
+    params = [alt.param(name=name, value=f"@{name}") for name in PLACES]
+    params += [alt.param(name=name, expr=expression) for name, expression in FITTING.items()]
     layers = (squares, numbers, *_spread_bars(y, scale))
     return finish(alt.layer(*layers).add_params(*params)).properties(
         padding={"left": 4, "right": 4, "top": 18, "bottom": 2}
+    )
+
+
+def _heads_axis() -> alt.Axis:
+    """The names of the heads above their columns."""
+    return alt.Axis(
+        title="head, and the spread over heads as a bar",
+        titleFontWeight="normal",
+        orient="top",
+        values=["@places"],
+        tickCount=1_000,  # or Vega leaves out every second one of many in a narrow place
+        labelExpr="floor(datum.value) % every ? '' : "
+        "join(split(names[floor(datum.value)], spare), '')",
+        labelAngle=0,
+        labelOverlap=False,
+        grid=False,
+        ticks=False,
+        domain=False,
     )
 
 
@@ -124,17 +150,22 @@ def _spread_bars(y: alt.Y, scale: alt.Scale) -> tuple[alt.Chart, ...]:
     return track, bars, said
 
 
-def effects(records: Sequence[Mapping[str, object]], *, axis: str) -> Drawing:
-    """What a component's absence costs, in all heads and in each: a bar with its number.
+def effects(
+    records: Sequence[Mapping[str, object]], *, axis: str, down: str = "missing in"
+) -> Drawing:
+    """What the absence of something costs, e.g. of a component in all heads and in each: a bar with
+    its number.
 
     Args:
         records: what, cost (0 or more), shown; in order.
         axis: what a cost is, with its unit.
+        down: what the bars are.
     """
     most = max(float(record["cost"]) for record in records) or 1.0
     values = {
         "names": [record["what"] for record in records],
         "axis": axis,
+        "down": down,
         "across": [0, 1.15 * most],
     }
     high = ROW * len(records) + AXIS
@@ -151,9 +182,16 @@ def _effects_template() -> alt.LayerChart:
         y=alt.Y(
             "what:N",
             sort=["@names"],
-            axis=alt.Axis(title="missing in", domain=False, ticks=False, titleFontWeight="normal"),
+            axis=alt.Axis(
+                title="@down",
+                domain=False,
+                ticks=False,
+                titleFontWeight="normal",
+                labelOverlap=False,
+                labelFlush=False,
+            ),
         ),
-        tooltip=[alt.Tooltip("what:N", title="missing in"), alt.Tooltip("shown:N", title="@axis")],
+        tooltip=[alt.Tooltip("what:N", title="@down"), alt.Tooltip("shown:N", title="@axis")],
     )
     bars = base.mark_bar(height=12, cornerRadius=2, color=ACTIVE, opacity=0.85)
     numbers = base.mark_text(align="left", dx=6, color=INK, fontSize=12).encode(text="shown:N")
@@ -178,11 +216,17 @@ def _training_template() -> alt.LayerChart:
         y=alt.Y(
             "value:Q",
             scale=alt.Scale(type="sqrt"),  # the first steps are far above the rest
-            axis=alt.Axis(title=None, gridOpacity=0.25, tickCount=4, format=",", **look),
+            axis=alt.Axis(
+                title=None,
+                gridOpacity=0.25,
+                tickCount=4,
+                labelExpr="format(datum.value, ',~r')",  # a format alone becomes 8e+2
+                **look,
+            ),
         ),
         tooltip=[
             alt.Tooltip("step:Q", format=","),
-            alt.Tooltip("value:Q", title="@title", format=".4g"),
+            alt.Tooltip("value:Q", title="@title", format=",.3~r"),
         ],
     )
     return full_width(
@@ -200,7 +244,7 @@ def left(lines: Sequence[Mapping[str, object]], band: Sequence[Mapping[str, obje
     names = list(dict.fromkeys(str(line["which"]) for line in lines))
     most = max([int(line["taken"]) for line in lines], default=1)
     data = {"lines": list(lines), "band": list(band)}
-    return Drawing(_left_template(), data, 280, {"names": names, "across": [1, max(2, most)]})
+    return Drawing(_left_template(), data, 190, {"names": names, "across": [1, max(2, most)]})
 
 
 @template
@@ -217,7 +261,13 @@ def _left_template() -> alt.LayerChart:
         axis=alt.Axis(title="activation that is left", gridOpacity=0.25, **look),
     )
     which = {"type": "nominal", "sort": None}
-    legend = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400)
+    legend = alt.Legend(
+        title=None,
+        orient="top",
+        columns={"expr": "width < 700 ? 1 : 3"},  # side by side, a phone has no room for the last
+        symbolSize=90,
+        labelLimit=400,
+    )
     scale = alt.Scale(domain=["@names"], range=[ACTIVE, TARGET, QUIET])
     shapes = alt.Scale(domain=["@names"], range=["circle", "diamond", "triangle-up"])
     base = rows("lines").encode(
@@ -231,7 +281,7 @@ def _left_template() -> alt.LayerChart:
         ],
     )
     area = rows("band").mark_area(color=QUIET, opacity=0.2)
-    return full_width(
+    return finish(  # the rows of the legend come on top of its height
         alt.layer(
             area.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
             base.mark_line(strokeWidth=1.5, opacity=0.8),

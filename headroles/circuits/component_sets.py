@@ -37,6 +37,7 @@ from headroles.circuits.trained_components import (
 )
 from headroles.circuits.weights import layer_weights
 from headroles.errors import DecompositionError, UnknownComponentError
+from headroles.formatting import small, true_minus
 from headroles.models import LoadedModel
 from headroles.paths import COMPONENTS
 from headroles.types import Component
@@ -81,7 +82,7 @@ class Card:
     def history_table(self, names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
         """Headers and rows of the figures over the steps."""
         rows = [
-            [f"{line['step']:,}", *(f"{line[name]:.4g}" if name in line else "–" for name in names)]
+            [f"{line['step']:,}", *(shown(line[name]) if name in line else "–" for name in names)]
             for line in self.history
         ]
         return ["Step", *(name.capitalize() for name in names)], rows
@@ -89,7 +90,7 @@ class Card:
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Headers and rows of what came out."""
         columns = list(dict.fromkeys(name for row in self.figures for name in row))
-        rows = [[_shown(row.get(name, "–")) for name in columns] for row in self.figures]
+        rows = [[shown(row.get(name, "–")) for name in columns] for row in self.figures]
         return [_COLUMNS.get(name, name.replace("_", " ").capitalize()) for name in columns], rows
 
 
@@ -101,8 +102,17 @@ _COLUMNS = {
 """{column of a card's figures: its name in a table}."""
 
 
-def _shown(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def shown(value: object) -> str:
+    """What stands in a card, as people write it.
+
+    >>> shown(0.005021), shown(1408), shown(812.34), shown(6.553), shown("none")
+    ('0.00502', '1,408', '812', '6.55', 'none')
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int) or abs(value) >= 100:
+        return true_minus(f"{value:,.0f}")
+    return small(value) if abs(value) < 1e-4 else true_minus(f"{value:.3g}")
 
 
 def card_of(key: str) -> Card | None:

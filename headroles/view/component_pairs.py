@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 BIASES, REST, SUM = "biases", "all other pairs", "sum"
 """What the lines are called that are no pair."""
 UNIT = "added to the score"
+ALIKE = 0.1
+"""Distances are nearly alike that are apart by less than this share of the whole range."""
+MOST_NAMED = 3
+"""Distances that are named when several are alike."""
 HOW = (
     "A **score** decides how much a token looks at another: the attention is the softmax of the "
     "scores of all tokens so far. It is the product of a *query* (what the token that looks asks "
@@ -112,21 +116,46 @@ def square_records(
         named = [(Head(layer, number).label, pairs[number]) for number in found.heads]
     else:
         named = list(zip(part_names(layer, found), _together(found, head), strict=True))
-    # What is left is often far larger than a pair: it must not take the shades from them.
-    deciding = named if by_head else named[: len(found.pairs)]
-    most = max((float(values.abs().max()) for _, values in deciding), default=0.0) or 1.0
+    most, most_left = _full_shades(found, head, by_head=by_head)
     return [
         {
             "row": name,
             "offset": offset,
             "value": value,
-            "shade": min(1.0, abs(value) / most),
+            "shade": abs(value) / ((most_left if name in (BIASES, REST) else most) or 1.0),
             "against": value < 0 and signed(value) != signed(0),
             "number": signed(value, digits=1),
             "shown": signed(value),
         }
         for name, offset, value in _points(named)
     ]
+
+
+def _full_shades(
+    found: PairProfile, head: int | None, *, by_head: bool
+) -> tuple[float, float | None]:
+    """What the strongest shade stands for: of the pairs or heads, and of the biases and all other
+    pairs. What is left is often far larger than a pair, and must not take the shades from them."""
+    if by_head:
+        return float((found.total - found.biases).abs().max()), None
+    parts = _together(found, head).abs()
+    pairs, left = parts[: len(found.pairs)], parts[len(found.pairs) :]
+    return float(pairs.max()) if len(pairs) else 0.0, float(left.max())
+
+
+def shade_sentence(found: PairProfile, head: int | None, *, by_head: bool = False) -> str:
+    """What the strongest shade of the squares stands for (plain text).
+
+    Args:
+        found, head, by_head: as of :func:`square_records`.
+    """
+    most, left = _full_shades(found, head, by_head=by_head)
+    if left is None:
+        return f"The strongest shade stands for {decimal(most, digits=1)}."
+    return (
+        f"The strongest shade stands for {decimal(most, digits=1)} in the rows of pairs, and for "
+        f"{decimal(left, digits=1)} in the two below: {BIASES} and {REST} have shades of their own."
+    )
 
 
 def sentence(layer: int, found: PairProfile, head: int | None, *, order: str = "size") -> str:
@@ -150,13 +179,30 @@ def sentence(layer: int, found: PairProfile, head: int | None, *, order: str = "
             f"distance. {_lead(layer, found, parts[0], order)}"
         )
     lead = f"For {whose}, {_lower(_lead(layer, found, parts[0], order))}"
-    best = int(total.argmax())
     rest = parts[-1]
-    beside = float(rest.max() - rest.min()), float((total - rest).max() - (total - rest).min())
+    others, drawn = (decimal(_range(values), digits=1) for values in (rest, total - rest))
+    number = len(found.pairs)
+    those = "this pair adds" if number == 1 else f"the {number} pairs that are drawn add together"
     return (
-        f"{lead} All pairs together favour {_distance(best)}; the pairs on their own make "
-        f"{decimal(beside[1], digits=1)} of difference between distances, all other pairs "
-        f"{decimal(beside[0], digits=1)}."
+        f"{lead} {_favoured(total)} From distance to distance, what {those} varies by {drawn}; "
+        f"what all other pairs add, by {others}."
+    )
+
+
+def _range(values: Float[Tensor, " offset"]) -> float:
+    return float(values.max() - values.min())
+
+
+def _favoured(total: Float[Tensor, " offset"]) -> str:
+    """The distance where all pairs together add most, or that several are alike."""
+    near = (total >= total.max() - ALIKE * _range(total)).nonzero().flatten().tolist()
+    if len(near) == 1:
+        return f"All pairs together favour {_distance(near[0])}."
+    if len(near) > MOST_NAMED:
+        return f"All pairs together favour no single distance: {len(near)} are nearly alike."
+    return (
+        "All pairs together favour no single distance: "
+        f"{listing([_distance(offset) for offset in near])} are nearly alike."
     )
 
 

@@ -22,10 +22,15 @@ MATRICES = {"q": "query", "k": "key", "v": "value", "o": "output"}
 PHI, JACCARD, COUNTS = "phi", "jaccard", "counts"
 MEASURES = {PHI: "Phi coefficient", JACCARD: "Jaccard index", COUNTS: "Tokens of both"}
 """{measure: what the reader sees}."""
+EXACT_BELOW = 1e-4
+"""A sum that misses less than this share of a matrix is the matrix, up to rounding."""
 MOST_COUPLED = 20
 """Components of either kind on the map."""
-MOST_POINTS = 1_500
-"""Tokens of a scatter."""
+MOST_POINTS, SMALL_POINTS = 400, 80
+"""Tokens of a scatter, and of each of a grid of them: a browser draws every one as a shape."""
+
+ROUNDING = 1e-6
+"""Nats; a difference below this is rounding."""
 
 # ------------------------------------------------------------------ alive together
 
@@ -142,19 +147,35 @@ def scatter_records(
     tokens: Sequence[str],
     most: int = MOST_POINTS,
 ) -> list[dict[str, object]]:
-    """A point per token; of too many, every second or third ... that is not important at all, and
-    all others."""
-    step = max(1, -(-len(tokens) // most))
+    """A point per token, in the order of the text; of more than ``most``, so many that lie evenly
+    over all of them, sorted by inner activation: the lowest, the highest, and as large a share of
+    every stretch between."""
+    order = activations.argsort(stable=True)
+    if len(order) > most:
+        order = order[[round(n * (len(order) - 1) / (most - 1)) for n in range(most)]]
     return [
         {
-            "activation": round(a, 3),
-            "importance": round(g, 3),
+            "activation": round(float(activations[place]), 3),
+            "importance": round(float(importances[place]), 3),
             "token": tokens[place],
             "where": f"token {place + 1:,} of the text",
         }
-        for place, (a, g) in enumerate(zip(activations.tolist(), importances.tolist(), strict=True))
-        if g > 0 or place % step == 0
+        for place in sorted(order.tolist())
     ]
+
+
+def points_sentence(tokens: int, most: int) -> str:
+    """How many of the tokens are drawn (plain text).
+
+    >>> points_sentence(1674, 80)
+    'Of 1,674 tokens of text 80 are drawn, evenly from the lowest inner activation to the highest.'
+    """
+    if tokens <= most:
+        return f"All {count(tokens, 'token')} of text are drawn."
+    return (
+        f"Of {tokens:,} tokens of text {most:,} are drawn, evenly from the lowest inner activation "
+        "to the highest."
+    )
 
 
 def scatter_sentence(
@@ -224,22 +245,43 @@ def block_sentence(found: Reconstruction) -> str:
     )
 
 
+def is_exact(found: Reconstruction) -> bool:
+    """Whether the sum is the matrix, up to rounding."""
+    return found.error < EXACT_BELOW
+
+
 def reconstruction_sentence(found: Reconstruction, matrix: str, layer: int) -> str:
     """How near the sum is (plain text)."""
     what = f"the {MATRICES[matrix]} matrix of layer {layer}"
+    if is_exact(found):
+        return f"The sum of the {found.components} components is {what}, but for rounding."
     return (
         f"The sum of the {found.components} components misses {error_words(found.error)} of {what}."
     )
+
+
+def shade_sentence(blocks: Float[Tensor, "row column"], most: float, *, is_rounding: bool) -> str:
+    """What the shades of a picture of a matrix stand for (plain text).
+
+    Args:
+        blocks: the squares.
+        most: what the strongest shade stands for.
+        is_rounding: whether it is the difference of a sum that is exact.
+    """
+    largest = float(blocks.abs().max())
+    if is_rounding:
+        return f"nothing but rounding: the largest square is {small(largest)}"
+    return f"strongest shade: {small(most)}; largest square: {small(largest)}"
 
 
 def error_words(error: float) -> str:
     """A relative error as a share.
 
     >>> error_words(0.0213), error_words(3e-7)
-    ('2.1%', 'nothing but rounding (0.00003%)')
+    ('2.1%', 'nothing but rounding')
     """
-    if error < 1e-4:
-        return f"nothing but rounding ({100 * error:.5f}%)"
+    if error < EXACT_BELOW:
+        return "nothing but rounding"
     return f"{100 * error:.1f}%" if error >= 1e-3 else f"{100 * error:.2f}%"
 
 
@@ -271,11 +313,18 @@ def prompt_sentence(found: Comparison) -> str:
     """The model with all components beside the model, on the prompt (plain text)."""
     guess = "the same first guess" if found.rank == 1 else f"that guess on rank {found.rank}"
     now, before = told_apart(found.probability, found.probability_before)
-    beside = "as before" if now == before else f"instead of {before}"
+    if found.kl < ROUNDING and found.rank == 1 and now == before:
+        return (
+            "On your prompt, the model computed from all components says the same as the model: "
+            f"its first guess has {percent(found.probability)} in both."
+        )
+    with_now = (
+        f"{percent(found.probability)} as before" if now == before else f"{now} instead of {before}"
+    )
     return (
         "On your prompt, the model computed from all components differs from the model by "
         f"{small(found.kl)} nats (KL divergence of the next token; 0 is no difference). It has "
-        f"{guess}, with {now} {beside}."
+        f"{guess}, with {with_now}."
     )
 
 

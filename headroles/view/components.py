@@ -327,7 +327,8 @@ def all_sentence(found: Comparison, *, is_trained: bool) -> str:
     return (
         "Trained components do not sum to the weights exactly. With all components of all matrices "
         f"the next guess on this prompt moves by {decimal(found.kl, digits=3)} nats (KL){loss}. "
-        "What a component does is therefore compared with this model, not with the target."
+        "What a component does is therefore compared with the model of all components, not with "
+        "the model itself."
     )
 
 

@@ -228,3 +228,15 @@ def test_what_is_scrolled_sideways_says_so_and_takes_the_keyboard(visit) -> None
             page.page.keyboard.press("ArrowRight")
         page.page.wait_for_timeout(600)
         assert box.get_attribute("data-more") == "left"  # its end was reached
+
+
+def test_a_table_of_many_words_is_a_card_per_row_on_a_phone(visit) -> None:
+    with visit(width=390) as page:
+        page.go("Components")
+        page.page.get_by_test_id("stButtonGroup").get_by_text("Errors", exact=True).click()
+        page.settle()
+        cards = page.page.locator(".hr-wide .hr-cards")
+        cards.wait_for()
+        assert cards.locator("td").first.get_attribute("data-label") == "On the right ones"
+        page.resize(1400)
+        assert page.page.locator(".hr-cards").count() == 0

@@ -9,6 +9,7 @@ import io
 import json
 import re
 
+import pyarrow as pa
 import pytest
 import torch
 
@@ -24,7 +25,7 @@ from headroles.ui.components.choose import Chosen
 from headroles.view import component_errors as error_words
 from headroles.view.component_pairs import name_of, square_records
 from headroles.view.component_pairs import sentence as pair_sentence
-from headroles.view.component_pictures import EXACT
+from headroles.view.component_pictures import EXACT, SMALL_POINTS
 from headroles.view.component_pictures import error_words as missing_words
 from tests.pages.on_page import alts, opened, page_html
 
@@ -105,7 +106,8 @@ def test_the_file_of_pairs_sums_to_the_whole() -> None:
 def test_without_importances_nothing_is_alive() -> None:
     app = section("together", decomposition="svd")
     assert "no importance" in app.info[0].value
-    assert "does not have" in app.info[0].value
+    assert "Attention only, 2 layers" in app.info[0].value
+    assert any(f"*{button.label}*" in app.info[0].value for button in app.button)
 
 
 def test_who_has_trained_components_is_told_to_choose_them(trained) -> None:
@@ -122,6 +124,15 @@ def test_alive_together(trained) -> None:
     assert f"L0K{key} and L0V{value} go together" in text_of(app)
     assert len(alts(app)) > 4
     assert all(alts(app))
+    drawn = 0
+    for chart in app.get("vega_lite_chart"):
+        for data in chart.proto.datasets:
+            if data.name == "tokens":
+                drawn += 1
+                with pa.ipc.open_stream(data.data.data) as stream:
+                    assert stream.read_all().num_rows == SMALL_POINTS
+    assert drawn > 1
+    assert f"Of {found.tokens:,} tokens of text {SMALL_POINTS} are drawn" in text_of(app)
 
 
 @pytest.mark.parametrize("name", "qv")
@@ -139,7 +150,8 @@ def test_the_sum_of_the_svd_is_the_matrix() -> None:
     app = section("reconstruction", decomposition="svd", layer="2", matrix="o")
     said = text_of(app)
     assert "nothing but rounding" in said
-    assert "the matrices of layer 2" in said
+    assert "is the output matrix of layer 2, but for rounding" in said
+    assert "The matrices of layer 2" in [one.value for one in app.subheader]
     assert EXACT in said
     assert "e-0" not in said + " ".join(alts(app))
     assert "output, layer 2" in said

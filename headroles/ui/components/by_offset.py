@@ -88,7 +88,7 @@ def _asked(chosen: Chosen) -> int | None:
             "over all pairs of tokens that are so far apart.",
         )
         st.segmented_control(
-            "Pairs on their own",
+            "Which pairs are drawn",
             list(picture_state.ORDERS),
             format_func=picture_state.ORDERS.__getitem__,
             key=picture_state.ORDER,
@@ -132,6 +132,7 @@ def _show(chosen: Chosen, made: Profile, head: int | None) -> None:
         '<div class="hr-legend"><span><i class="hr-key hr-key-active"></i>+ adds to the score'
         '</span><span><i class="hr-key hr-key-against"></i>− takes away</span></div>'
     )
+    elements.note(words.shade_sentence(found, head))
     _by_head(chosen, made)
     with st.expander("As a table", key="components-pairs_table"):
         headers, rows = words.table_rows(layer, found, head, made.remarks)
@@ -164,7 +165,9 @@ def _by_head(chosen: Chosen, made: Profile) -> None:
         "distance, without the biases.",
     )
     elements.note(
-        "All pairs together, without the biases. Below: the strongest pairs, all with one scale."
+        "All pairs together, without the biases. "
+        f"{view.component_pairs.shade_sentence(made.found, None, by_head=True)} Below: the "
+        "strongest pairs, all with one scale."
     )
     small = charts.component_pairs.small_lines(
         view.component_pairs.small_records(layer, made.found), unit=view.component_pairs.UNIT

@@ -75,7 +75,7 @@ def _card(asked: Subject) -> None:
     name = escape(models.name_of(asked.chosen.model))
     if card.figures:
         headers, rows = card.table()
-        elements.html(f'<div class="hr-one-line">{table(headers, rows)}</div>')
+        elements.html(table(headers, rows))
     if len(card.history) > 1:
         _curves(card)
         elements.note(f"The training of the components of {name}, all matrices together.")
@@ -91,8 +91,10 @@ def _curves(card: Card) -> None:
             elements.chart(
                 charts.components.training(records, title=CURVES[what]),
                 key=f"components-training_{what}",
-                alt_text=f"{CURVES[what]} over the training: {first['value']:.3g} at step "
-                f"{first['step']:,}, {last['value']:.3g} at step {last['step']:,}.",
+                alt_text=f"{CURVES[what]} over the training: "
+                f"{circuits.component_sets.shown(first['value'])} at step "
+                f"{first['step']:,}, "
+                f"{circuits.component_sets.shown(last['value'])} at step {last['step']:,}.",
             )
     with st.expander("The curves as a table", key="components-training_table"):
         headers, rows = card.history_table(list(CURVES))

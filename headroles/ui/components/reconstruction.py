@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import charts, view
+from headroles import charts, circuits, view
 from headroles.errors import HeadrolesError
-from headroles.formatting import small
 from headroles.ui.app import download_button, elements, files, prompt_form, run_prompt
 from headroles.ui.components import caches as component_caches
 from headroles.ui.components import choose, picture_caches
@@ -47,17 +46,23 @@ def draw() -> None:
     elements.conclusion(escape(said))
     _pictures(chosen, found)
     _on_prompt(chosen)
-    st.subheader("Every matrix", anchor=False)
+    st.subheader(_every(chosen), anchor=False)
     headers, rows = words.error_rows(errors)
     elements.html(table(headers, rows))
-    where = "" if chosen.kind == "trained" else f" Shown are the matrices of layer {chosen.layer}."
+    exact = " Components of the SVD sum to the matrix exactly, up to rounding."
     elements.note(
         "Missing: the size of the difference beside the size of the matrix (root of the sum of "
-        f"squares). Components of the SVD sum to the matrix exactly, up to rounding.{where}"
+        f"squares).{'' if chosen.kind == circuits.TRAINED else exact}"
     )
     with download_button.popover():
         download_button.buttons(_files(chosen, found, errors, said))
         download_button.about("The error of each matrix, and of each head of this one.")
+
+
+def _every(chosen: Chosen) -> str:
+    """The heading of the table: of all matrices, or of those of one layer."""
+    is_all = chosen.kind == circuits.TRAINED
+    return "Every matrix" if is_all else f"The matrices of layer {chosen.layer}"
 
 
 def _pictures(chosen: Chosen, found: Reconstruction) -> None:
@@ -73,17 +78,18 @@ def _pictures(chosen: Chosen, found: Reconstruction) -> None:
     for number, (place, (name, blocks, scale)) in enumerate(
         zip(st.columns(3, gap="medium"), names, strict=True)
     ):
-        largest = float(blocks.abs().max())
+        shades = words.shade_sentence(
+            blocks, scale, is_rounding=words.is_exact(found) and blocks is found.difference
+        )
         with place:
             elements.html(f'<p class="hr-small"><b>{escape(name)}</b></p>')
             elements.chart(
                 _matrix(chosen, found, blocks, scale),
                 key=f"components-matrix_{number}",
-                alt_text=f"{name}: {found.shape[0]} × {found.shape[1]} numbers as squares; the "
-                f"strongest shade stands for {small(scale)}, the largest square is "
-                f"{small(largest)}.",
+                alt_text=f"{name}: {found.shape[0]} × {found.shape[1]} numbers as squares; "
+                f"{shades}.",
             )
-            elements.note(f"strongest shade: {small(scale)}; largest square: {small(largest)}")
+            elements.note(shades)
     elements.note(
         f"{escape(words.block_sentence(found))} Rows: what is read; columns: what is written."
         f"{words.lines_sentence(found.heads, chosen.matrix)}"
@@ -110,7 +116,7 @@ def _matrix(chosen: Chosen, found: Reconstruction, blocks: Tensor, scale: float)
 
 def _on_prompt(chosen: Chosen) -> None:
     """How far the model with all components is from the model, on the prompt."""
-    if chosen.kind != "trained":
+    if chosen.kind != circuits.TRAINED:
         st.subheader("The whole model", anchor=False)
         elements.html(f'<p class="hr-explain">{view.component_pictures.EXACT}</p>')
         return
@@ -189,5 +195,5 @@ def _titled(chosen: Chosen, found: Reconstruction, errors: Errors) -> list[Title
     words = view.component_pictures
     return [
         ("Head by head", *words.head_rows(found, chosen.matrix)),
-        ("Every matrix", *words.error_rows(errors)),
+        (_every(chosen), *words.error_rows(errors)),
     ]

@@ -250,6 +250,7 @@ def _losses(results: Sequence[Result]) -> Drawing:
             for place, one in enumerate(results)
         ],
         axis="rise of the loss on repeats, nats",
+        down="without",
     )
 
 

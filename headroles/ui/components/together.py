@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from headroles import ablation, charts, circuits, view
+from headroles import ablation, charts, circuits, models, view
 from headroles.errors import HeadrolesError
 from headroles.formatting import percent
 from headroles.types import Component
-from headroles.ui.app import download_button, elements, files
+from headroles.ui.app import download_button, elements, files, scope
 from headroles.ui.components import choose, picture_caches, picture_state
 from headroles.ui.components import files as component_files
-from headroles.view.html import escape, table
+from headroles.view.html import escape, plain, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +33,6 @@ NO_IMPORTANCE = (
     "Components of the SVD have no importance: nothing says on which tokens they matter, so none "
     "is alive or not. "
 )
-OTHERS = {
-    True: "Choose trained components above.",
-    False: "This section is about trained components, which this model does not have.",
-}
-"""{whether the model has trained components: what to do}."""
 
 
 def draw() -> None:
@@ -46,7 +41,7 @@ def draw() -> None:
     if chosen is None:
         return
     if chosen.kind != "trained":
-        st.info(NO_IMPORTANCE + OTHERS["trained" in circuits.kinds_of(chosen.model)])
+        st.info(NO_IMPORTANCE + _instead(chosen.model))
         return
     try:
         with st.spinner("Looking on which tokens of text components are alive."):
@@ -60,6 +55,17 @@ def draw() -> None:
     with download_button.popover():
         download_button.buttons(_files(chosen, found, points))
         download_button.about("All couples that are alive together at least once.")
+
+
+def _instead(model: str) -> str:
+    """What to do where the chosen components have no importance, in Markdown."""
+    if circuits.TRAINED in circuits.kinds_of(model):
+        return "Choose trained components above."
+    said = "This section is about trained components, which this model does not have."
+    if scope.is_class() or choose.WITH_TRAINED not in view.offer.offered():
+        return said
+    name = plain(models.name_of(choose.WITH_TRAINED))
+    return f"{said} {name} has some: *A model with trained ones*, above, leads there."
 
 
 # ------------------------------------------------------------------ keys and values
@@ -133,7 +139,8 @@ def _grid(chosen: Chosen, points: Points) -> None:
                 )
     elements.note(
         f"The components of {escape(what)} that are alive most often. Across: inner activation; "
-        f"upwards: importance; dashed: {alive}, from which a component counts as alive."
+        f"upwards: importance; dashed: {alive}, from which a component counts as alive. "
+        f"{words.points_sentence(len(points.tokens), words.SMALL_POINTS)}"
     )
     with st.expander("As a table", key="components-scatter_table"):
         elements.html(table(ALIVE_HEADERS, _alive_rows(chosen, points, best)))
@@ -155,7 +162,7 @@ def scatter(points: Points, number: int, *, small: bool = False) -> Drawing:
         points.activations[:, number],
         points.importances[:, number],
         points.tokens,
-        words.MOST_POINTS // 3 if small else words.MOST_POINTS,
+        words.SMALL_POINTS if small else words.MOST_POINTS,
     )
     return charts.component_pictures.importance_scatter(
         records, alive=ablation.component_activity.ALIVE, small=small
@@ -175,9 +182,10 @@ def draw_one(chosen: Chosen, component: Component) -> list[File]:
     said = _said(points, component.label, component.number)
     elements.html(f'<p class="hr-explain"><b>{escape(said)}</b></p>')
     elements.chart(scatter(points, component.number), key="components-scatter", alt_text=said)
+    words = view.component_pictures
     elements.note(
-        "Each point is a token of text; of very many that do not need the component, only some are "
-        "drawn. Dashed: an importance of "
+        "Each point is a token of text. "
+        f"{words.points_sentence(len(points.tokens), words.MOST_POINTS)} Dashed: an importance of "
         f"{ablation.component_activity.ALIVE}, from which a component counts as alive."
     )
     return one_files(chosen, component, points)

@@ -114,7 +114,7 @@ def _show(chosen: Chosen, made: Wrong) -> None:
     st.subheader("The largest wrong cells", anchor=False)
     elements.note("Of all cells but those on the first token.")
     headers, rows = words.cell_table(found, [_labels(one) for one in made.tokens])
-    elements.html(table(headers, rows))
+    elements.html(f'<div class="hr-wide">{table(headers, rows)}</div>')
     cell = _cell(chosen.model, made)
     tokens = _labels(made.tokens[cell.text])
     closely = words.cell_sentence(cell, found.head.layer, tokens)
