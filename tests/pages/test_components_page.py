@@ -224,3 +224,30 @@ def test_files_hold_what_the_page_shows() -> None:
     told = json.loads(made["Components as JSON"])
     assert told["provenance"]["matrix"] == "q"
     assert not app.exception
+
+
+def test_another_model_forgets_the_component_and_the_sets_and_a_link_keeps_its_own() -> None:
+    app = opened(PAGE, model="attn-only-2l-tiny", section="one", component="L0Q10", sets="L0Q10")
+    assert app.session_state[state.COMPONENT] == Component(0, "q", 10)
+    app.session_state[session.MODEL] = "demo"
+    app.run()
+    assert not app.exception
+    assert not app.warning
+    assert app.session_state[state.COMPONENT] is None
+    assert app.session_state[state.SETS] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"layer": "9"}, "There is no layer 9"),
+        ({"section": "by_offset", "of_head": "H99"}, "There is no head H99"),
+        ({"section": "role", "role": "duplicate_token"}, "no head of the role"),
+    ],
+)
+def test_what_a_link_names_and_the_model_lacks_is_said_above_the_page(query, said) -> None:
+    app = opened(PAGE, model="attn-only-2l-tiny", **query)
+    assert any(said in one.value for one in app.warning)
+    app.run()
+    assert not app.exception
+    assert app.session_state[state.LAYER] == 0
