@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,3 +186,14 @@ def test_an_exact_sum_is_said_to_be_one() -> None:
     shade = picture_words.shade_sentence
     assert "nothing but rounding" in shade(torch.ones(1, 1) * 1e-7, 1e-7, is_rounding=True)
     assert "strongest shade: 2" in shade(torch.ones(1, 1), 2.0, is_rounding=False)
+
+
+@pytest.mark.parametrize(("kl", "before", "said"), [
+    (3e-9, 0.4000001, "says the same as the model: its first guess has 40% in both."),
+    (0.002, 0.4000001, "It has the same first guess, with 40% as before."),
+    (0.013, 0.46, "It has the same first guess, with 40% instead of 46%."),
+])  # fmt: skip
+def test_a_guess_is_set_beside_another_only_where_they_differ(kl, before, said) -> None:
+    found = SimpleNamespace(kl=kl, rank=1, probability=0.4, probability_before=before)
+    assert picture_words.prompt_sentence(found).endswith(said)
+    assert " 0 nats" not in picture_words.prompt_sentence(found)

@@ -299,13 +299,11 @@ def _strongest(
     largest: bool,
 ) -> tuple[tuple[AtToken, ...], ...]:
     """[component] the tokens at one end; of a character of several tokens, the strongest."""
-    most = min(STRONGEST * _PIECES, len(activations))
-    best = activations.topk(most, dim=0, largest=largest)
-    g = None if importances is None else importances.gather(0, best.indices).T.tolist()
+    order = activations.argsort(dim=0, descending=largest, stable=True)[: STRONGEST * _PIECES]
+    values_of = activations.gather(0, order).T.tolist()
+    g = None if importances is None else importances.gather(0, order).T.tolist()
     found = []
-    for number, (tokens, values) in enumerate(
-        zip(best.indices.T.tolist(), best.values.T.tolist(), strict=True)
-    ):
+    for number, (tokens, values) in enumerate(zip(order.T.tolist(), values_of, strict=True)):
         kept: dict[tuple[int, int], AtToken] = {}
         for place, (token, value) in enumerate(zip(tokens, values, strict=True)):
             own = AtToken(*where[token], value, None if g is None else g[number][place])

@@ -200,10 +200,7 @@ def _favoured(total: Float[Tensor, " offset"]) -> str:
         return f"All pairs together favour {_distance(near[0])}."
     if len(near) > MOST_NAMED:
         return f"All pairs together favour no single distance: {len(near)} are nearly alike."
-    return (
-        "All pairs together favour no single distance: "
-        f"{listing([_distance(offset) for offset in near])} are nearly alike."
-    )
+    return f"All pairs together favour no single distance: {_distances(near)} are nearly alike."
 
 
 def _lead(layer: int, found: PairProfile, values: Float[Tensor, " offset"], order: str) -> str:
@@ -234,6 +231,16 @@ def _is_flat(values: Float[Tensor, " offset"]) -> bool:
 
 def _distance(offset: int) -> str:
     return {0: "the token itself", 1: "the token before"}.get(offset, f"{offset} tokens back")
+
+
+def _distances(offsets: Sequence[int]) -> str:
+    """Several distances, in order.
+
+    >>> _distances([0, 1]), _distances([1, 2, 3])
+    ('the token itself and the token before', 'the token before, 2 and 3 tokens back')
+    """
+    far = " tokens back" if offsets[-1] > 1 else ""
+    return listing([_distance(n) if n < 2 else str(n) for n in offsets]) + far
 
 
 def table_rows(
