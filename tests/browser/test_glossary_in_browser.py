@@ -29,6 +29,10 @@ def test_a_word_explains_itself_on_hover_and_on_focus(visit) -> None:
         word.hover()
         assert page.page.locator(OPEN).count() == 1
         assert inside(page)
+        box = page.page.locator(OPEN).bounding_box()  # the sidebar is beside it, not over it
+        corners = [(box["x"] + 4, y) for y in (box["y"] + 12, box["y"] + box["height"] - 12)]
+        over = "([x, y]) => !!document.elementFromPoint(x, y).closest('.hr-tip')"
+        assert all(page.page.evaluate(over, corner) for corner in corners)
         page.page.mouse.move(5, 700)
         assert page.page.locator(OPEN).count() == 0
         page.page.keyboard.press("Tab")  # from now on, focus is shown

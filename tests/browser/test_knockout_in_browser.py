@@ -57,7 +57,9 @@ def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
         begin(visit, "offsets", visit.page.get_by_text("Mean of 48 samples"))
         visit.page.get_by_role("slider", name="Samples").press("End")
         begin(visit, "offsets", visit.page.locator(".st-key-app-stop_offsets"))
-        visit.page.locator(".st-key-app-stop_offsets").get_by_role("button").click(timeout=30_000)
+        stop = visit.page.get_by_role("button", name="Stop", exact=True)
+        assert stop.count() == 1  # the header has none beside it
+        stop.click(timeout=30_000)
         visit.page.get_by_text(re.compile(r"Stopped after \d+ of 200 steps")).wait_for(
             timeout=30_000
         )
@@ -76,7 +78,7 @@ def test_the_test_of_offsets_can_be_stopped_and_goes_on(lab) -> None:
 )
 def test_a_section_draws_and_fits_a_phone(lab, section: str, result: str, numbers: str) -> None:
     with lab(width=390) as visit:
-        visit.page.get_by_text(section, exact=True).click()
+        visit.page.get_by_role("radio", name=section, exact=True).click()
         visit.page.get_by_text(result).first.wait_for(timeout=90_000)
         visit.settle()
         assert visit.page.locator("svg.marks").first.is_visible()
