@@ -85,14 +85,13 @@ def sentence(key: str) -> str:
     return TERMS[key].sentence
 
 
-def term(key: str, shown: str = "", *, place: str = "", bound: bool = False) -> str:
+def term(key: str, shown: str = "", *, place: str = "") -> str:
     """A word with its definition, as HTML.
 
     Args:
         key: the word's key.
         shown: HTML; how it is written here, if not as its name.
         place: any text that no other mark of the same word on the page has.
-        bound: whether no line may end just before it, as after a bracket.
 
     Raises:
         KeyError: if the glossary has no such word.
@@ -100,7 +99,7 @@ def term(key: str, shown: str = "", *, place: str = "", bound: bool = False) -> 
     entry = TERMS[key]
     name = f"hr-{key}-{zlib.crc32(place.encode()):08x}"
     return (
-        f'<span class="hr-gloss{" hr-bound" if bound else ""}"><button type="button" '
+        f'<span class="hr-gloss"><button type="button" '
         f'class="hr-term" popovertarget="{name}" aria-describedby="{name}">'
         f"{shown or escape(entry.name)}</button>"
         f'<span popover id="{name}" class="hr-tip" role="tooltip">{_drawn(key)}'
@@ -120,14 +119,18 @@ def _drawn(key: str) -> str:
 
 
 _MARK = re.compile(
-    r'<span class="hr-gloss[^"]*"><button [^>]*>(.*?)</button>'
+    r'<span class="hr-gloss">(\(?)<button [^>]*>(.*?)</button>([).,:!?]*)'
     r"<span popover .*?</span></span></span>"
+)
+_BEFORE = re.compile(r'(\()(<span class="hr-gloss">)')
+_AFTER = re.compile(
+    r"(</button>)(<span popover (?:(?!<span popover ).)*?</span></span></span>)([).,:!?]+)", re.S
 )
 
 
 def unmarked(body: str) -> str:
     """The same HTML without definitions: what a reader sees at first."""
-    return _MARK.sub(r"\1", body)
+    return _MARK.sub(r"\1\2\3", body)
 
 
 # ------------------------------------------------------------------ marking
@@ -174,8 +177,7 @@ def mark(body: str, *, everyday: bool = False, place: str = "") -> str:
         if key in seen:
             return found[0]
         seen.add(key)
-        bound = found.string[: found.start()].endswith("(")
-        return term(key, found[0], place=place or body, bound=bound)
+        return term(key, found[0], place=place or body)
 
     for part in _TAG.split(body):
         if part.startswith("<"):
@@ -189,7 +191,13 @@ def mark(body: str, *, everyday: bool = False, place: str = "") -> str:
                     pieces[number] = _pattern(everyday).sub(replace, piece)
             part = "".join(pieces)
         parts.append(part)
-    return "".join(parts)
+    return _together("".join(parts))
+
+
+def _together(body: str) -> str:
+    """Brackets and points beside a mark go into it: else a line may end between them, because a
+    browser takes a button for a picture."""
+    return _AFTER.sub(r"\1\3\2", _BEFORE.sub(r"\2\1", body))
 
 
 def _follow(tag: str, silent: list[bool]) -> None:
