@@ -168,3 +168,15 @@ def test_a_component_that_is_looked_at_leads_to_the_lab_and_to_the_tests() -> No
     assert app.text_input(key=state.LAB_SET).value == "L0Q10"
     assert app.session_state[state.LAB_KIND] == SVD
     assert "without L0Q10" in page_html(app)
+
+
+def test_without_a_prompt_the_test_begins_with_the_first_of_the_matrix(monkeypatch) -> None:
+    monkeypatch.setattr(long_work, "LIGHT", -1.0)  # the test itself is not run
+    app = opened(model="attn-only-1l-tiny")
+    app.session_state[session.PROMPT] = "  "
+    app.session_state[state.SECTION] = state.SECTION_NAMES[2]
+    app.session_state[state.OFFSET_WHAT] = state.COMPONENTS
+    app.switch_page(state.PAGE).run()
+    assert not app.exception
+    assert not app.error
+    assert app.text_input(key=state.LAB_SET).value == "L0Q0"

@@ -141,7 +141,9 @@ def test_a_search_finds_words_by_name_key_and_sentence() -> None:
 
 
 def test_brackets_and_points_stay_with_a_word() -> None:
-    said = "By 0.1 nats (KL); in one head (causal importance). A layer: an induction head, and more."
+    said = (
+        "By 0.1 nats (KL); in one head (causal importance). A layer: an induction head, and more."
+    )
     marked = glossary.mark(said, everyday=True)
     pieces = re.sub(r"<span popover .*?</span></span></span>", "#", marked)
     pieces = re.sub(r"<button [^>]*>(.*?)</button>", r"[\1]", pieces)

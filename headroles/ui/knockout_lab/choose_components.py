@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from headroles import ablation, limits
+from headroles.errors import EmptyPromptError
 from headroles.formatting import listing
-from headroles.types import ComponentSet
+from headroles.types import Component, ComponentSet
 from headroles.ui.app import address, chat_format, scope, session
 from headroles.ui.knockout_lab import caches, state
 
@@ -66,9 +67,7 @@ def draw_one(model: str, layer: int) -> Condition | None:
     kind = kind_in(model, state.LAB_KIND)
     st.session_state[state.LAB_KIND] = kind
     if st.session_state.get(state.LAB_SET) is None:
-        prompt, chat = st.session_state[session.PROMPT], chat_format.is_on(model)
-        first = caches.first_component(model, kind, layer, prompt, chat=chat)
-        st.session_state[state.LAB_SET] = first.label
+        st.session_state[state.LAB_SET] = _first(model, kind, layer).label
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.text_input(
             "Components, taken away together",
@@ -92,6 +91,15 @@ def draw_one(model: str, layer: int) -> Condition | None:
     limits.SETS.check(len(sets))
     caches.check_sets(model, kind, sets)
     return ablation.removal_of(sets, kind)
+
+
+def _first(model: str, kind: Kind, layer: int) -> Component:
+    """What the box begins with; without a prompt, the first of the matrix."""
+    prompt, chat = st.session_state[session.PROMPT], chat_format.is_on(model)
+    try:
+        return caches.first_component(model, kind, layer, prompt, chat=chat)
+    except EmptyPromptError:
+        return Component(layer, "q", 0)
 
 
 def doing(sets: Condition, where: Sequence[int]) -> str:
