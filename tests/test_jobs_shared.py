@@ -145,7 +145,7 @@ def test_when_the_server_that_runs_them_is_killed_another_goes_on(start) -> None
     running = first("submit", "waits")
     until(lambda: first.states()[running] == "running")
     waiting = first("submit", "good")
-    child = psutil.Process(first("child"))
+    child = psutil.Process(until(lambda: first("child")))  # the record says so a moment before
     first.kill()
     until(lambda: second.states() == {running: "lost", waiting: "done"})
     # It ends by itself when its input closes; its end waits for its turn on a busy machine.
