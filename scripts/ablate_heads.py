@@ -147,7 +147,7 @@ def chosen_heads(options: argparse.Namespace, loaded: LoadedModel) -> tuple[Head
             if (own := entry.categories.get(role.key)) and own.top_heads
         ]
         raise NoHeadOfRoleError(options.role, model=loaded.key, listed=listed)
-    return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
+    return tuple(sorted(category.heads))
 
 
 def chosen_prompts(options: argparse.Namespace) -> list[texts.ReadyPrompt]:

@@ -153,7 +153,7 @@ def listed(loaded: LoadedModel, role: str) -> tuple[Head, ...]:
             f"The analysis of '{loaded.key}' lists no head for the role '{role}'.",
             hint="Name the heads yourself, for example L1H3.",
         )
-    return tuple(sorted(Head(top.layer, top.head) for top in category.top_heads))
+    return tuple(sorted(category.heads))
 
 
 # ------------------------------------------------------------------ list

@@ -65,9 +65,8 @@ def test_a_mean_that_the_texts_do_not_settle_is_not_clear(effect_of, error, said
 
 def test_what_was_not_tried_is_said() -> None:
     heads = (Head(18, 7), Head(18, 6))
-    asked = SimpleNamespace(count=768, places=((18, "q"), (18, "k")), heads=heads, listed=8)
-    said = component_carriers.tried(asked)
+    said = component_carriers.tried(768, ((18, "q"), (18, "k")), heads, listed=8)
     assert says(said, "768 components", "layer 18", "L18H7 and L18H6, 2 of the 8 listed heads")
-    every = SimpleNamespace(count=900, places=((1, "q"), (2, "k")), heads=heads, listed=2)
-    assert says(component_carriers.tried(every), "heads' own layers")
-    assert "listed" not in component_carriers.tried(every)
+    every = component_carriers.tried(900, ((1, "q"), (2, "k")), heads, listed=2)
+    assert says(every, "heads' own layers")
+    assert "listed" not in every

@@ -39,6 +39,7 @@ from headroles.ablation.conditions import (
     Condition,
     HeadOutput,
     Without,
+    check,
     removal,
     short_names,
 )
@@ -141,10 +142,8 @@ def of_components(
     Raises:
         UnknownComponentError, DecompositionError: if there are no such components.
     """
-    check_components(loaded, kind, components.components)
-    for head in components.only_in:
-        head.check(*loaded.shape)
     condition = removal(components, kind)
+    check(condition, loaded, length=1)
     control = random_components(condition, loaded, pool=pool, draws=draws, seed=seed)
     return Subject(short_names(components), condition, control)
 

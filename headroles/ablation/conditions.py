@@ -171,6 +171,12 @@ class Condition:
         changes = tuple(Without(kind=kind) for kind in kinds)
         return Condition(ALL_COMPONENTS.name, changes) if kinds else UNTOUCHED
 
+    @property
+    def is_beside_all(self) -> bool:
+        """Whether it is compared with the model that has all trained components; those of the SVD
+        sum to the weights, and are compared with the untouched model."""
+        return self.baseline == ALL_COMPONENTS
+
     def at(self, positions: tuple[int, ...] | None) -> Condition:
         """The same at some query positions alone; None for all. Changes that have no query
         positions stay as they are."""

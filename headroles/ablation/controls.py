@@ -174,8 +174,7 @@ def others_of(
     if condition == ALL_COMPONENTS:
         return Control((), "")
     if condition.components:
-        is_trained = condition.baseline == ALL_COMPONENTS
-        pool = reference_alive(loaded) if is_trained else None
+        pool = reference_alive(loaded) if condition.is_beside_all else None
         return random_components(condition, loaded, pool=pool, draws=draws, seed=seed)
     return random_others(
         condition,

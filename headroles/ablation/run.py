@@ -122,7 +122,7 @@ def ablate_beside(
 def missing_baselines(conditions: Sequence[Condition]) -> list[Condition]:
     """The model with all trained components, if some conditions are compared with it and it is not
     among them. Components of the SVD sum to the weights: their baseline is the untouched model."""
-    needed = any(condition.baseline == ALL_COMPONENTS for condition in conditions)
+    needed = any(condition.is_beside_all for condition in conditions)
     return [ALL_COMPONENTS] if needed and ALL_COMPONENTS not in conditions else []
 
 

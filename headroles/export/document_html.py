@@ -175,12 +175,6 @@ def _table(table: Table) -> str:
     )
 
 
-def _row(row: Sequence[str], kinds: Sequence[str]) -> str:
-    cells = [f"<td{kind}>{escape(cell)}</td>" for cell, kind in zip(row, kinds, strict=True)]
-    cells[0] = f'<th scope="row">{escape(row[0])}</th>'
-    return f"<tr>{''.join(cells)}</tr>\n"
-
-
 def _kind(cells: Sequence[str]) -> str:
     """Of a column: wide where a cell is a sentence, else in one line."""
     return ' class="w"' if max(map(len, cells), default=0) > LONG else ""

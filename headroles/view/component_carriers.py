@@ -10,7 +10,6 @@ from headroles.formatting import count, decimal, listing, percent, signed
 if TYPE_CHECKING:
     from headroles.ablation.component_search import Hanging, Left
     from headroles.types import Head
-    from headroles.ui.components.carriers import Asked
 
 SHOWN = 16
 """Components of the list."""
@@ -32,14 +31,23 @@ def heads_word(heads: Sequence[Head]) -> str:
     return listing([head.label for head in heads])
 
 
-def tried(asked: Asked) -> str:
-    """Which components of a large model are tried, and for which of its heads (plain text)."""
-    layers = sorted({layer for layer, _ in asked.places})
+def tried(
+    searched: int, places: Sequence[tuple[int, str]], heads: Sequence[Head], *, listed: int
+) -> str:
+    """Which components of a large model are tried, and for which of its heads (plain text).
+
+    Args:
+        searched: how many components are tried.
+        places: the matrices that they are of.
+        heads: whose attention is measured.
+        listed: how many heads the analysis lists for the role.
+    """
+    layers = sorted({layer for layer, _ in places})
     where = f"layer {layers[0]}" if len(layers) == 1 else "the heads' own layers"
-    said = f"{asked.count:,} components are tried: queries and keys of {where}"
-    if len(asked.heads) < asked.listed:
-        whose = listing([head.label for head in asked.heads])
-        said += f", for {whose}, {len(asked.heads)} of the {asked.listed} listed heads"
+    said = f"{searched:,} components are tried: queries and keys of {where}"
+    if len(heads) < listed:
+        whose = listing([head.label for head in heads])
+        said += f", for {whose}, {len(heads)} of the {listed} listed heads"
     return f"{said}. Other layers can matter too, and have too many components to try here."
 
 

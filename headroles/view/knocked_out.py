@@ -67,6 +67,5 @@ def of(condition: Condition) -> KnockedOut:
     """What a condition takes away."""
     kind = HEADS if condition.heads else COMPONENTS if condition.components else POSITIONS
     named = condition.components if kind == COMPONENTS else condition.heads
-    has_all = condition.baseline == ALL_COMPONENTS  # the SVD's sum to the untouched weights
-    before = f"with {ALL_COMPONENTS.name}" if has_all else UNTOUCHED.name
+    before = f"with {ALL_COMPONENTS.name}" if condition.is_beside_all else UNTOUCHED.name
     return KnockedOut(kind, named, before)

@@ -90,7 +90,10 @@ def draw() -> None:
         return
     place, download = st.empty(), st.container()
     if not asked.is_whole:
-        elements.note(escape(view.component_carriers.tried(asked)))
+        said = view.component_carriers.tried(
+            asked.count, asked.places, asked.heads, listed=asked.listed
+        )
+        elements.note(escape(said))
     seconds = _seconds(asked)
     if not long_work.offer(
         "carriers", asked, "Take them away", what="search of components", seconds=seconds
@@ -128,7 +131,7 @@ def _choose() -> Asked | None:
     except HeadrolesError as error:
         elements.show_error(error)
         return None
-    roles = [role for role in state.ROLES if choose.listed(entry, role)]
+    roles = [role for role in state.ROLES if entry.listed(role)]
     if not roles:
         st.info(
             "The analysis lists no induction, previous-token or duplicate-token head for this "
@@ -160,7 +163,7 @@ def _choose() -> Asked | None:
         )
     choose.without_trained(model)
     try:
-        return _asked(model, kind, role, choose.listed(entry, role))
+        return _asked(model, kind, role, tuple(entry.listed(role)))
     except HeadrolesError as error:
         elements.show_error(error)
         return None

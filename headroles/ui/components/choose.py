@@ -9,14 +9,12 @@ import streamlit as st
 from headroles import circuits, models, view
 from headroles.errors import HeadrolesError, UnknownComponentError
 from headroles.formatting import places
-from headroles.types import Head
 from headroles.ui.app import caches, elements, scope, session
 from headroles.ui.components import state
 from headroles.view.html import escape, plain
 
 if TYPE_CHECKING:
     from headroles.circuits import Kind
-    from headroles.store.schema import ModelEntry
 
 KINDS = {"trained": "Trained", "svd": "SVD"}
 """{kind: what the reader sees}."""
@@ -110,12 +108,6 @@ def _correct(kinds: tuple[Kind, ...], layers: int) -> None:
         state.link_error(
             f"There is no layer {layer}.", f"This model has {places('layer', layers)}."
         )
-
-
-def listed(entry: ModelEntry | None, role: str) -> tuple[Head, ...]:
-    """The heads that the stored analysis lists for a role, the strongest first; none without."""
-    category = entry.categories.get(role) if entry else None
-    return tuple(Head(top.layer, top.head) for top in category.top_heads) if category else ()
 
 
 def without_trained(model: str) -> None:

@@ -125,13 +125,10 @@ def _asked(model: str, kind: Kind) -> Asked | None:
         return None
     limits.SETS.check(len(sets))
     with st.spinner("Loading the model."), caches.borrow(model) as loaded:
-        for each in sets:
-            circuits.check_components(loaded, kind, each.components)
-            for head in each.only_in:
-                head.check(*loaded.shape)
+        ablation.conditions.check(ablation.removal_of(sets, kind), loaded, length=1)
     entry = caches.stored(model).entry
     previous, watched = (
-        choose.listed(entry, role)[:HEADS] for role in ("previous_token", "induction")
+        tuple(entry.listed(role)[:HEADS]) for role in ("previous_token", "induction")
     )
     if len(sets) > MOST:
         elements.note(f"The first {MOST} sets are tested.")

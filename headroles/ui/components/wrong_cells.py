@@ -94,7 +94,7 @@ def _listed(model: str) -> list[Head]:
         entry = caches.stored(model).entry
     except HeadrolesError:
         return []
-    return list(choose.listed(entry, "induction"))
+    return entry.listed("induction")
 
 
 def _show(chosen: Chosen, made: Wrong) -> None:

@@ -166,10 +166,7 @@ def check_sets(name: str, kind: str, sets: tuple[ComponentSet, ...]) -> None:
         HeadrolesError: with what there is; if the model cannot be loaded.
     """
     with model(name) as loaded:
-        for each in sets:
-            circuits.check_components(loaded, kind, each.components)
-            for head in each.only_in:
-                head.check(*loaded.shape)
+        ablation.conditions.check(ablation.removal_of(sets, kind), loaded, length=1)
 
 
 @caches.keep

@@ -106,14 +106,10 @@ def doing(sets: Condition, where: Sequence[int]) -> str:
     """What the model does without now, in a sentence or two (plain text)."""
     places = listing([str(place) for place in where])
     at = f"At position{'s' if len(where) > 1 else ''} {places}, the" if where else "The"
-    whole = " Before: the model with all its trained components." if _is_trained(sets) else ""
+    whole = " Before: the model with all its trained components." if sets.is_beside_all else ""
     everywhere = (
         " Keys and values are without theirs at every position."
         if where and any(one.projection in "kv" for one in sets.components)
         else ""
     )
     return f"{at} model now does {sets.name}.{everywhere}{whole}"
-
-
-def _is_trained(condition: Condition) -> bool:
-    return condition.baseline == ablation.ALL_COMPONENTS

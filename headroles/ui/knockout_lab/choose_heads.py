@@ -52,12 +52,11 @@ def listed(entry: ModelEntry | None) -> dict[str, list[str]]:
     """{role key: labels of its listed heads}, roles without any left out."""
     if entry is None:
         return {}
-    by_role = {}
-    for role in SCORED_ROLES:
-        category = entry.categories.get(role.key)
-        if category is not None and category.top_heads:
-            by_role[role.key] = [Head(top.layer, top.head).label for top in category.top_heads]
-    return by_role
+    return {
+        role.key: [head.label for head in heads]
+        for role in SCORED_ROLES
+        if (heads := entry.listed(role.key))
+    }
 
 
 def first_heads(entry: ModelEntry | None, active: Sequence[str] = ()) -> list[str]:

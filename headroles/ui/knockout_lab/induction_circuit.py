@@ -21,7 +21,6 @@ from headroles.view.html import count, plain, table
 
 if TYPE_CHECKING:
     from headroles.ablation.induction_circuit import Drop, Measured
-    from headroles.store import ModelEntry
     from headroles.types import CausalVerdict, PromptRun
 
 UNTOUCHED, WITHOUT, OTHERS = "untouched", "without the previous-token heads", "without random heads"
@@ -114,8 +113,8 @@ def _circuit() -> Circuit | None:
     except HeadrolesError as error:
         elements.show_error(error)
         return None
-    previous_token_heads = heads_of(entry, "previous_token")
-    induction_heads = heads_of(entry, "induction")
+    previous_token_heads = tuple(entry.listed("previous_token"))
+    induction_heads = tuple(entry.listed("induction"))
     if not previous_token_heads or not induction_heads:
         missing = "previous-token" if not previous_token_heads else "induction"
         st.info(
@@ -124,12 +123,6 @@ def _circuit() -> Circuit | None:
         )
         return None
     return Circuit(model, previous_token_heads, induction_heads)
-
-
-def heads_of(entry: ModelEntry, role: str) -> tuple[Head, ...]:
-    """The heads that a role lists, best first."""
-    category = entry.categories.get(role)
-    return tuple(Head(top.layer, top.head) for top in category.top_heads) if category else ()
 
 
 # ------------------------------------------------------------------ on repeats
